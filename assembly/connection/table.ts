@@ -1,0 +1,163 @@
+/**
+ * What is known of each downstream connection. The HTTP filter gets no event when a connection
+ * closes, so the table is bounded and forgets: set-associative, the least recently used record of a
+ * set makes room. No lists, no allocation, nothing fails because it is full.
+ *
+ *   set = hash -> WAYS records of three words each
+ *
+ *   word 0  connection id
+ *   word 1  last use:  seconds (high 32) | sequence (low 32);  0 = the record is free
+ *   word 2  bit 63..32 unused | bit 34 drain asked | bit 33..32 protocol | bit 31..0 spent
+ */
+import { hashConnection } from "./hash";
+import { Protocol } from "./protocol";
+
+const WORDS: i32 = 3;
+const WAYS: i32 = 8;
+
+const SPENT: u64 = 0xffff_ffff;
+const PROTOCOL_SHIFT: u64 = 32;
+const PROTOCOL: u64 = 0b11 << PROTOCOL_SHIFT;
+const DRAIN_ASKED: u64 = 1 << 34;
+
+/**
+ * Seconds without a request after which a record is forgotten. Envoy's HTTP connection manager ends
+ * idle connections after an hour unless told otherwise (`common_http_protocol_options.idle_timeout`).
+ */
+export const IDLE_SECONDS: u32 = 3600;
+
+/** The same once a drain was asked for: the connection should long be gone. */
+export const DRAINED_SECONDS: u32 = 60;
+
+export class ConnectionTable {
+  /** Records in use; some may belong to connections that have closed. */
+  tracked: i32 = 0;
+  /** Connections that were forgotten to make room, since the table was made. */
+  evicted: u64 = 0;
+
+  private words: StaticArray<u64> = new StaticArray<u64>(0);
+  private ways: i32 = 1;
+  private sets: i32 = 0;
+  private sequence: u32 = 0;
+  private sweepAt: i32 = 0;
+
+  /**
+   * @param bound records at most, at least 1; above `WAYS` it is rounded down to full sets
+   * @param seed see `hashConnection`
+   */
+  constructor(
+    bound: i32,
+    private readonly seed: u64,
+  ) {
+    this.ways = min(bound, WAYS);
+    this.sets = bound / this.ways;
+    this.words = new StaticArray<u64>(this.sets * this.ways * WORDS);
+  }
+
+  /** Records that fit. */
+  get capacity(): i32 {
+    return this.sets * this.ways;
+  }
+
+  /** Even over 64 bits and the same whenever it is asked for; the table uses the high half. */
+  hash(id: u64): u64 {
+    return hashConnection(id, this.seed);
+  }
+
+  /**
+   * The record of a connection, marked as used now; a new one with nothing spent if there is none.
+   * It is valid until the next `touch`.
+   * @param hash of the id, as `hash` gives it
+   */
+  touch(id: u64, hash: u64, seconds: u32): i32 {
+    return this.place(id, hash, ((<u64>seconds) << 32) | this.sequence++);
+  }
+
+  /** What the connection's requests have cost so far; 0 marks a new record. */
+  spent(record: i32): u32 {
+    return <u32>(this.words[record + 2] & SPENT);
+  }
+
+  /** Adds to what is spent, which stays at its maximum rather than starting again. */
+  spend(record: i32, cost: u32): u32 {
+    const word = this.words[record + 2];
+    const spent = min((word & SPENT) + cost, SPENT);
+    this.words[record + 2] = (word & ~SPENT) | spent;
+    return <u32>spent;
+  }
+
+  protocol(record: i32): Protocol {
+    return <Protocol>((this.words[record + 2] & PROTOCOL) >> PROTOCOL_SHIFT);
+  }
+
+  setProtocol(record: i32, protocol: Protocol): void {
+    const rest = this.words[record + 2] & ~PROTOCOL;
+    this.words[record + 2] = rest | ((<u64>protocol) << PROTOCOL_SHIFT);
+  }
+
+  drainAsked(record: i32): bool {
+    return (this.words[record + 2] & DRAIN_ASKED) != 0;
+  }
+
+  setDrainAsked(record: i32): void {
+    this.words[record + 2] |= DRAIN_ASKED;
+  }
+
+  /**
+   * Forgets connections that are idle for so long that they must be closed. Looks at the next
+   * `records` of the table, so that a caller bounds what one call costs.
+   */
+  expire(seconds: u32, records: i32): void {
+    const count = min(records, this.capacity);
+    for (let i = 0; i < count; i++) {
+      const record = this.sweepAt;
+      this.sweepAt = (this.sweepAt + WORDS) % this.words.length;
+      const used = this.words[record + 1];
+      if (used == 0) continue;
+      const idle = seconds - <u32>(used >>> 32);
+      if (idle < (this.drainAsked(record) ? DRAINED_SECONDS : IDLE_SECONDS)) continue;
+      this.words[record + 1] = 0;
+      this.tracked--;
+    }
+  }
+
+  /** Changes the bound and keeps what fits, the most recently used first. */
+  resize(bound: i32): void {
+    const old = this.words;
+    this.ways = min(bound, WAYS);
+    this.sets = bound / this.ways;
+    this.words = new StaticArray<u64>(this.sets * this.ways * WORDS);
+    this.tracked = 0;
+    this.sweepAt = 0;
+    for (let from = 0; from < old.length; from += WORDS) {
+      if (old[from + 1] == 0) continue;
+      const record = this.place(old[from], this.hash(old[from]), old[from + 1]);
+      if (record >= 0) this.words[record + 2] = old[from + 2];
+    }
+  }
+
+  /** Finds or claims a record; -1 if every record of the set was used later than `stamp`. */
+  private place(id: u64, hash: u64, stamp: u64): i32 {
+    // The high half of the hash scaled to the number of sets; the low half is left to the jitter.
+    const set = <i32>(((hash >>> 32) * <u64>this.sets) >>> 32);
+    const start = set * this.ways * WORDS;
+    const end = start + this.ways * WORDS;
+    let victim = start;
+    for (let record = start; record < end; record += WORDS) {
+      const used = this.words[record + 1];
+      if (used != 0 && this.words[record] == id) {
+        this.words[record + 1] = stamp;
+        return record;
+      }
+      if (used < this.words[victim + 1]) victim = record;
+    }
+    const replaced = this.words[victim + 1];
+    if (replaced == 0) this.tracked++;
+    else this.evicted++;
+    if (replaced > stamp) return -1;
+    this.words[victim] = id;
+    this.words[victim + 1] = stamp;
+    this.words[victim + 2] = 0;
+    return victim;
+  }
+}
