@@ -1,0 +1,33 @@
+/** The callbacks that Envoy calls. Each one that is not exported saves a crossing into the VM. */
+import "./abi/abort";
+import { FilterHeadersStatus } from "./abi/enums";
+import { collectGarbage, malloc } from "./abi/memory";
+import { configure } from "./plugin/configure";
+import { onRequest } from "./plugin/request";
+import { Worker } from "./plugin/worker";
+
+export { malloc };
+
+const worker = new Worker();
+
+export function proxy_abi_version_0_2_1(): void {}
+
+export function proxy_on_context_create(contextId: u32, parentId: u32): void {
+  if (parentId == 0) worker.roots.add(contextId);
+  else worker.roots.addStream(contextId, parentId);
+}
+
+export function proxy_on_configure(rootId: u32, size: u32): u32 {
+  const accepted = configure(worker, rootId, size);
+  collectGarbage();
+  return accepted ? 1 : 0;
+}
+
+export function proxy_on_tick(rootId: u32): void {
+  worker.tick(rootId);
+}
+
+export function proxy_on_request_headers(contextId: u32, _headers: u32, _endOfStream: u32): u32 {
+  onRequest(worker, contextId);
+  return FilterHeadersStatus.Continue;
+}

@@ -1,0 +1,83 @@
+import { Limits } from "../policy/limits";
+
+/**
+ * Beats, times the number of root contexts, after which a silent root context is taken for gone.
+ * All root contexts of a VM tick with the same period on the same thread, so a living one never
+ * falls this far behind the others.
+ */
+const SILENT_BEATS: u32 = 100;
+
+/** One use of the plugin: a root context and its configuration. */
+export class Root {
+  /** `null` until a configuration was accepted; its requests pass untouched. */
+  limits: Limits | null = null;
+  trackedBound: i32 = 0;
+  heardAt: u32 = 0;
+
+  constructor(readonly id: u32) {}
+}
+
+/**
+ * The root contexts of this VM: one for each configuration of each listener, and for a while also
+ * the previous ones, whose connections are draining.
+ *
+ * Envoy would tell of a deleted root context through `proxy_on_done`, but then it would also call
+ * that for every request. Root contexts that stopped ticking are dropped instead.
+ */
+export class Roots {
+  private roots: Root[] = [];
+  private beats: u32 = 0;
+  private streamId: u32 = 0;
+  private streamRoot: Root | null = null;
+
+  add(id: u32): Root {
+    const root = new Root(id);
+    root.heardAt = this.beats;
+    this.roots.push(root);
+    return root;
+  }
+
+  find(id: u32): Root | null {
+    for (let i = 0; i < this.roots.length; i++) {
+      const root = this.roots[i];
+      if (root.id == id) return root;
+    }
+    return null;
+  }
+
+  /** A stream context was created. */
+  addStream(id: u32, rootId: u32): void {
+    this.streamId = id;
+    const last = this.streamRoot;
+    if (last != null && last.id == rootId) return;
+    this.streamRoot = this.find(rootId);
+  }
+
+  /**
+   * The root context of a stream, or `null` if it is not known. Envoy creates a stream context
+   * directly before its request headers, so remembering the newest one is enough.
+   */
+  ofStream(id: u32): Root | null {
+    return id == this.streamId ? this.streamRoot : null;
+  }
+
+  /** The largest table of connections that a configuration of this VM asks for; 0 if none does. */
+  get trackedBound(): i32 {
+    let bound = 0;
+    for (let i = 0; i < this.roots.length; i++) bound = max(bound, this.roots[i].trackedBound);
+    return bound;
+  }
+
+  /** A root context ticked. Returns whether others were found to be gone, and were dropped. */
+  beat(id: u32): bool {
+    this.beats++;
+    const root = this.find(id);
+    if (root != null) root.heardAt = this.beats;
+    const allowed = SILENT_BEATS * <u32>this.roots.length;
+    const before = this.roots.length;
+    for (let i = this.roots.length - 1; i >= 0; i--) {
+      if (this.beats - this.roots[i].heardAt > allowed) this.roots.splice(i, 1);
+    }
+    return this.roots.length != before;
+  }
+}

@@ -1,0 +1,37 @@
+/** What one VM, and so one worker thread, holds: its connections, its clock, its counts. */
+import { currentTimeNanoseconds } from "../abi/host";
+import { Clock } from "../connection/clock";
+import { ConnectionTable } from "../connection/table";
+import { Metrics } from "../metrics";
+import { Roots } from "./roots";
+
+/** Records looked at per tick for connections that must have ended; the default table in a minute. */
+const EXPIRED_PER_TICK: i32 = 1024;
+
+export class Worker {
+  readonly roots: Roots = new Roots();
+  readonly clock: Clock = new Clock();
+  readonly metrics: Metrics = new Metrics();
+  /** Sized when a configuration says how large; there are no requests before. */
+  connections: ConnectionTable = new ConnectionTable(1, 0);
+  private sized: bool = false;
+
+  /** Fits the table of connections to what the configurations of this VM ask for. */
+  resize(): void {
+    const bound = this.roots.trackedBound;
+    if (bound == 0) return;
+    if (!this.sized) {
+      this.connections = new ConnectionTable(bound, currentTimeNanoseconds());
+      this.sized = true;
+    } else {
+      this.connections.resize(bound);
+    }
+  }
+
+  tick(rootId: u32): void {
+    this.clock.advance(currentTimeNanoseconds());
+    if (this.roots.beat(rootId)) this.resize();
+    this.connections.expire(this.clock.seconds, EXPIRED_PER_TICK);
+    this.metrics.flush(this.connections.tracked, this.connections.evicted);
+  }
+}
