@@ -1,0 +1,13 @@
+import { access } from "node:fs/promises";
+import { envoyBinary } from "../../../tools/envoy/binary.js";
+import { PLUGIN } from "../../../tools/paths.js";
+import { installPython } from "../../../tools/python/install.js";
+
+/** Installs what the tests share before any of them starts, so that they do not race for it. */
+export async function setup(): Promise<void> {
+  await access(PLUGIN).catch(() => {
+    throw new Error("build/evenkeel.wasm is missing: npm run build writes it");
+  });
+  await envoyBinary();
+  await installPython("http2.txt");
+}
