@@ -60,87 +60,92 @@ describe("a refused configuration says path, what is allowed and value", () => {
   const object = "the configuration must be a JSON object, got";
   const json = "the configuration must be valid JSON:";
   const deep = 1_000_000;
-  test.each([
-    ['{"max_requests_per_connection": 0}', `max_requests_per_connection must be ${LIMIT}, got 0`],
-    ['{"max_requests_per_connection": -2}', `max_requests_per_connection must be ${LIMIT}, got -2`],
+  test.each(
     [
-      '{"max_requests_per_connection": 1.5}',
-      `max_requests_per_connection must be ${LIMIT}, got 1.5`,
-    ],
-    [
-      '{"max_requests_per_connection": "100"}',
-      `max_requests_per_connection must be ${LIMIT}, got "100"`,
-    ],
-    [
-      '{"max_requests_per_connection": 2147483648}',
-      `max_requests_per_connection must be ${LIMIT}, got 2147483648`,
-    ],
-    [
-      '{"max_requests_per_connection": 1e999}',
-      `max_requests_per_connection must be ${LIMIT}, got 1e999`,
-    ],
-    [
-      '{"max_streams_per_connection": null}',
-      `max_streams_per_connection must be ${LIMIT}, got null`,
-    ],
-    [
-      '{"max_streams_per_connection": [1]}',
-      `max_streams_per_connection must be ${LIMIT}, got an array`,
-    ],
-    ['{"jitter_percent": -1}', "jitter_percent must be an integer from 0 to 100, got -1"],
-    ['{"jitter_percent": 101}', "jitter_percent must be an integer from 0 to 100, got 101"],
-    ['{"jitter_percent": {}}', "jitter_percent must be an integer from 0 to 100, got an object"],
-    ['{"shadow_mode": 1}', "shadow_mode must be true or false, got 1"],
-    ['{"shadow_mode": "true"}', 'shadow_mode must be true or false, got "true"'],
-    [
-      '{"max_tracked_connections": 0}',
-      "max_tracked_connections must be an integer from 1 to 1048576, got 0",
-    ],
-    ['{"max_request": 5}', `unknown key "max_request", allowed are ${KEYS}`],
-    ['{"": 5}', `unknown key "", allowed are ${KEYS}`],
-    ['{"a\\nb\\u001b\\"é": 5}', `unknown key "a\\u000ab\\u001b\\"\\u00e9", allowed are ${KEYS}`],
-    [`{"${"k".repeat(1000)}": 5}`, `unknown key "${"k".repeat(40)}...", allowed are ${KEYS}`],
-    ["[]", `${object} an array`],
-    ["null", `${object} null`],
-    ["3", `${object} 3`],
-    ['"{}"', `${object} "{}"`],
-    ["  \n\t ", `${object} blank text`],
-    [
-      '{"max_requests_per_connection": 5',
-      `${json} expected "," or "}" at line 1, column 34, got the end of the text`,
-    ],
-    [
-      '{"max_requests_per',
-      `${json} expected the end of a string at line 1, column 19, got the end of the text`,
-    ],
-    [
-      '{\n  "jitter_percent": 5,\n}',
-      `${json} expected a key in "quotes" at line 3, column 1, got "}"`,
-    ],
-    ["{'a': 5}", `${json} expected a key in "quotes" at line 1, column 2, got "'"`],
-    ['{"jitter_percent" 5}', `${json} expected ":" at line 1, column 19, got "5"`],
-    ['{"jitter_percent": 05}', `${json} expected "," or "}" at line 1, column 21, got "5"`],
-    ['{"jitter_percent": 5.}', `${json} expected a digit at line 1, column 22, got "}"`],
-    ['{"jitter_percent": +5}', `${json} expected a value at line 1, column 20, got "+"`],
-    ['{"jitter_percent": NaN}', `${json} expected a value at line 1, column 20, got "N"`],
-    [
-      '{"jitter_percent": 5} x',
-      `${json} expected the end of the text at line 1, column 23, got "x"`,
-    ],
-    ['{"a\\x": 5}', `${json} expected an escape that JSON knows at line 1, column 5, got "x"`],
-    ['{"a\\u12": 5}', `${json} expected four hexadecimal digits at line 1, column 8, got "\\""`],
-    [
-      '{"a\u0001": 5}',
-      `${json} expected a control character to be escaped at line 1, column 4, got "\\u0001"`,
-    ],
-    [
-      '{"jitter_percent": 5, "jitter_percent": 6}',
-      `${json} duplicate key "jitter_percent" at line 1, column 23`,
-    ],
-    ["[".repeat(deep), `${json} more than 32 levels of nesting at line 1, column 33`],
-    ['{"a":'.repeat(deep / 5), `${json} more than 32 levels of nesting at line 1, column 161`],
-    [" ".repeat(4 * 2 ** 20 + 1), "the configuration must be at most 4194304 bytes, got 4194305"],
-  ])("%.40s", (text, error) => {
+      ['{"max_requests_per_connection": 0}', `max_requests_per_connection must be ${LIMIT}, got 0`],
+      [
+        '{"max_requests_per_connection": -2}',
+        `max_requests_per_connection must be ${LIMIT}, got -2`,
+      ],
+      [
+        '{"max_requests_per_connection": 1.5}',
+        `max_requests_per_connection must be ${LIMIT}, got 1.5`,
+      ],
+      [
+        '{"max_requests_per_connection": "100"}',
+        `max_requests_per_connection must be ${LIMIT}, got "100"`,
+      ],
+      [
+        '{"max_requests_per_connection": 2147483648}',
+        `max_requests_per_connection must be ${LIMIT}, got 2147483648`,
+      ],
+      [
+        '{"max_requests_per_connection": 1e999}',
+        `max_requests_per_connection must be ${LIMIT}, got 1e999`,
+      ],
+      [
+        '{"max_streams_per_connection": null}',
+        `max_streams_per_connection must be ${LIMIT}, got null`,
+      ],
+      [
+        '{"max_streams_per_connection": [1]}',
+        `max_streams_per_connection must be ${LIMIT}, got an array`,
+      ],
+      ['{"jitter_percent": -1}', "jitter_percent must be an integer from 0 to 100, got -1"],
+      ['{"jitter_percent": 101}', "jitter_percent must be an integer from 0 to 100, got 101"],
+      ['{"jitter_percent": {}}', "jitter_percent must be an integer from 0 to 100, got an object"],
+      ['{"shadow_mode": 1}', "shadow_mode must be true or false, got 1"],
+      ['{"shadow_mode": "true"}', 'shadow_mode must be true or false, got "true"'],
+      [
+        '{"max_tracked_connections": 0}',
+        "max_tracked_connections must be an integer from 1 to 1048576, got 0",
+      ],
+      ['{"max_request": 5}', `unknown key "max_request", allowed are ${KEYS}`],
+      ['{"": 5}', `unknown key "", allowed are ${KEYS}`],
+      ['{"a\\nb\\u001b\\"é": 5}', `unknown key "a\\u000ab\\u001b\\"\\u00e9", allowed are ${KEYS}`],
+      [`{"${"k".repeat(1000)}": 5}`, `unknown key "${"k".repeat(40)}...", allowed are ${KEYS}`],
+      ["[]", `${object} an array`],
+      ["null", `${object} null`],
+      ["3", `${object} 3`],
+      ['"{}"', `${object} "{}"`],
+      ["  \n\t ", `${object} blank text`],
+      [
+        '{"max_requests_per_connection": 5',
+        `${json} expected "," or "}" at line 1, column 34, got the end of the text`,
+      ],
+      [
+        '{"max_requests_per',
+        `${json} expected the end of a string at line 1, column 19, got the end of the text`,
+      ],
+      [
+        '{\n  "jitter_percent": 5,\n}',
+        `${json} expected a key in "quotes" at line 3, column 1, got "}"`,
+      ],
+      ["{'a': 5}", `${json} expected a key in "quotes" at line 1, column 2, got "'"`],
+      ['{"jitter_percent" 5}', `${json} expected ":" at line 1, column 19, got "5"`],
+      ['{"jitter_percent": 05}', `${json} expected "," or "}" at line 1, column 21, got "5"`],
+      ['{"jitter_percent": 5.}', `${json} expected a digit at line 1, column 22, got "}"`],
+      ['{"jitter_percent": +5}', `${json} expected a value at line 1, column 20, got "+"`],
+      ['{"jitter_percent": NaN}', `${json} expected a value at line 1, column 20, got "N"`],
+      [
+        '{"jitter_percent": 5} x',
+        `${json} expected the end of the text at line 1, column 23, got "x"`,
+      ],
+      ['{"a\\x": 5}', `${json} expected an escape that JSON knows at line 1, column 5, got "x"`],
+      ['{"a\\u12": 5}', `${json} expected four hexadecimal digits at line 1, column 8, got "\\""`],
+      [
+        '{"a\u0001": 5}',
+        `${json} expected a control character to be escaped at line 1, column 4, got "\\u0001"`,
+      ],
+      [
+        '{"jitter_percent": 5, "jitter_percent": 6}',
+        `${json} duplicate key "jitter_percent" at line 1, column 23`,
+      ],
+      ["[".repeat(deep), `${json} more than 32 levels of nesting at line 1, column 33`],
+      ['{"a":'.repeat(deep / 5), `${json} more than 32 levels of nesting at line 1, column 161`],
+      [" ".repeat(4 * 2 ** 20 + 1), "the configuration must be at most 4194304 bytes, got 4194305"],
+    ].map(([text, error]) => ({ title: text!.slice(0, 45), text: text!, error: error! })),
+  )("$title", ({ text, error }) => {
     expect(core.parse(text)).toBe(`invalid config: ${error}`);
   });
 

@@ -4,13 +4,12 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { stringify } from "yaml";
 import { ROOT } from "../paths.js";
 import { envoyBinary } from "./binary.js";
 
 const START_TIMEOUT_MILLISECONDS = 30_000;
 
-/** A bootstrap configuration: the text of a file, or its content. */
+/** A bootstrap configuration: the text of a YAML file, or its content. */
 export type Bootstrap = string | Record<string, unknown>;
 
 export interface EnvoyOptions {
@@ -48,8 +47,9 @@ export class EnvoyProcess {
     const binary = await envoyBinary();
     const folder = await mkdtemp(join(tmpdir(), "evenkeel-envoy-"));
     const content = typeof bootstrap === "function" ? await bootstrap(folder) : bootstrap;
-    const file = join(folder, "envoy.yaml");
-    await writeFile(file, typeof content === "string" ? content : stringify(content));
+    const isText = typeof content === "string";
+    const file = join(folder, isText ? "envoy.yaml" : "envoy.json");
+    await writeFile(file, isText ? content : JSON.stringify(content));
     const adminFile = join(folder, "admin");
     const child = spawn(
       binary,
