@@ -7,6 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "../paths.js";
 import { envoyBinary } from "./binary.js";
 
+/** Ends Envoy when this process ends without stopping it. */
+const WATCHED = join(ROOT, "tools", "envoy", "watched.py");
+
 const START_TIMEOUT_MILLISECONDS = 30_000;
 
 /** A bootstrap configuration: the text of a YAML file, or its content. */
@@ -52,15 +55,17 @@ export class EnvoyProcess {
     await writeFile(file, isText ? content : JSON.stringify(content));
     const adminFile = join(folder, "admin");
     const child = spawn(
-      binary,
+      "python3",
       [
+        ...[WATCHED, binary],
         ...["--config-path", file, "--admin-address-path", adminFile, "--disable-hot-restart"],
         ...["--concurrency", String(options.concurrency ?? 1)],
         ...["--log-level", options.logLevel ?? "info"],
       ],
       // The samples name the module relative to the project's root.
-      { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] },
+      { cwd: ROOT, stdio: ["pipe", "pipe", "pipe"] },
     );
+    child.once("exit", () => child.stdin.destroy());
     const envoy = new EnvoyProcess(child, folder);
     try {
       await envoy.ready(adminFile);
