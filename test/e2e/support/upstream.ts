@@ -8,7 +8,8 @@ export class Upstream {
 
   private constructor(private readonly server: Server) {}
 
-  static async start(): Promise<Upstream> {
+  /** @param port any free one unless given */
+  static async start(port = 0): Promise<Upstream> {
     const server = createServer({ keepAliveTimeout: 60_000 });
     const upstream = new Upstream(server);
     server.on("request", (request, response) => void upstream.answer(request, response));
@@ -19,7 +20,7 @@ export class Upstream {
       );
       socket.on("error", () => socket.destroy()).pipe(socket);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     return upstream;
   }
 
