@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { EnvoyProcess } from "../../tools/envoy/process.js";
+import { stringify } from "yaml";
+import { type Bootstrap, EnvoyProcess } from "../../tools/envoy/process.js";
 import { connectionFields, Http1Connection } from "./clients/http1.js";
 import { Gateway } from "./support/gateway.js";
 import { configure, pluginConfig, readSample, relocate, type Sample } from "./support/sample.js";
@@ -54,11 +55,27 @@ describe("a bad configuration is refused at load with one line", () => {
     expect(await refusal(config)).toEqual([`evenkeel: invalid config: ${error}`]);
   });
 
+  test("with what Envoy's YAML reader makes of a fraction", async () => {
+    const yaml = stringify(sampleWith({ max_requests_per_connection: 1.5 }));
+    expect(yaml).toContain("max_requests_per_connection: 1.5\n");
+    expect(await refusalOf(yaml)).toEqual([
+      `evenkeel: invalid config: max_requests_per_connection must be ${LIMIT}, got "1.5"`,
+    ]);
+  });
+
   /** Starts Envoy, which must refuse to, and returns what the plugin had to say. */
   async function refusal(configuration: string | Record<string, unknown>): Promise<string[]> {
+    return await refusalOf(sampleWith(configuration));
+  }
+
+  function sampleWith(configuration: string | Record<string, unknown>): Sample {
     const sample = relocate(readSample(), 1);
     configure(sample.static_resources.listeners[0]!, configuration);
-    const error: Error = await EnvoyProcess.start(sample).then(
+    return sample;
+  }
+
+  async function refusalOf(bootstrap: Bootstrap): Promise<string[]> {
+    const error: Error = await EnvoyProcess.start(bootstrap).then(
       async (envoy) => {
         await envoy.stop();
         return new Error("Envoy started");

@@ -46,7 +46,10 @@ describe("statistics", () => {
       "wasmcustom.evenkeel_drain_ignored": 0,
       "wasmcustom.evenkeel_host_call_failed": 0,
     });
-    const prometheus = await gateway.envoy.get("/stats/prometheus");
+    expect(await gateway.envoy.get("/stats?filter=wasmcustom.evenkeel_")).toContain(
+      "wasmcustom.evenkeel_drain_by_requests: 4\n",
+    );
+    const prometheus = await gateway.envoy.get("/stats/prometheus?filter=evenkeel_");
     expect(prometheus).toMatch(/^# TYPE evenkeel_drain_by_requests counter$/m);
     expect(prometheus).toMatch(/^evenkeel_drain_by_requests\{\} 4$/m);
     expect(prometheus).toMatch(/^# TYPE evenkeel_connections_tracked gauge$/m);
@@ -123,6 +126,38 @@ test("a filter that answers before the helper postpones the end to the next requ
   expect(connectionFields(transcript)).toBe("- - close");
   expect(transcript.connection).toBe("ended");
   expect(await gateway.stat("drain_by_requests")).toBe(1);
+  await gateway.stop();
+});
+
+test("Lua behind evenkeel can read the mark, in the request and in the response phase", async () => {
+  const gateway = await Gateway.start({
+    plugin: { max_requests_per_connection: 2, jitter_percent: 0 },
+    edit: (sample) => {
+      const manager = connectionManager(sample.static_resources.listeners[0]!);
+      const reader = {
+        name: "reads-the-mark",
+        typed_config: {
+          "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+          default_source_code: {
+            inline_string: [
+              'local function mark(h) return h:streamInfo():filterState():get("wasm.evenkeel.drain") or "none" end',
+              'function envoy_on_request(h) h:headers():add("x-mark", mark(h)) end',
+              'function envoy_on_response(h) h:headers():add("x-mark", mark(h)) end',
+            ].join("\n"),
+          },
+        },
+      } as never;
+      manager.http_filters.splice(1, 0, reader);
+    },
+  });
+  const connection = await Http1Connection.open(gateway.port);
+  await send(connection, 1, 2);
+  const { responses } = await connection.transcribe(3);
+  expect(responses.map((response) => header(response, "x-mark"))).toEqual([["none"], ["requests"]]);
+  const seen = gateway.upstream.requests.map(
+    ({ rawHeaders }) => rawHeaders[rawHeaders.indexOf("x-mark") + 1],
+  );
+  expect(seen).toEqual(["none", "requests"]);
   await gateway.stop();
 });
 
