@@ -36,7 +36,10 @@ test.each([
 });
 
 test("npm start shows progress, a table and bars", async () => {
-  const { stdout } = await execa("npm", ["start", "--silent"], { cwd: ROOT });
+  const { stdout } = await execa("npm", ["start", "--silent"], {
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  });
   expect(stdout).toMatch(/^without evenkeel +1\.\d s {2}Pod 1 █+$/m);
   expect(stdout).toMatch(/^with evenkeel +\d\.\d s {2}Pod 1 █\S* +Pod 2 █\S* +Pod 3 █/m);
   expect(stdout).toMatch(/Pod 3 █+\S* +\d+ % +\d+ requests/);
