@@ -13,7 +13,7 @@ const worker = new Worker();
 export function proxy_abi_version_0_2_1(): void {}
 
 export function proxy_on_context_create(contextId: u32, parentId: u32): void {
-  if (parentId == 0) worker.roots.add(contextId);
+  if (parentId == 0) worker.roots.add(contextId, worker.clock.seconds);
   else worker.roots.addStream(contextId, parentId);
 }
 

@@ -46,7 +46,7 @@ export class ConnectionTable {
    * @param seed see `hashConnection`
    */
   constructor(
-    bound: i32,
+    private bound: i32,
     private readonly seed: u64,
   ) {
     this.ways = min(bound, WAYS);
@@ -123,6 +123,8 @@ export class ConnectionTable {
 
   /** Changes the bound and keeps what fits, the most recently used first. */
   resize(bound: i32): void {
+    if (bound == this.bound) return;
+    this.bound = bound;
     const old = this.words;
     this.ways = min(bound, WAYS);
     this.sets = bound / this.ways;

@@ -41,7 +41,7 @@ export function configure(worker: Worker, rootId: u32, size: u32): bool {
 
 function apply(worker: Worker, rootId: u32, config: Config): void {
   let root = worker.roots.find(rootId);
-  if (root == null) root = worker.roots.add(rootId);
+  if (root == null) root = worker.roots.add(rootId, worker.clock.seconds);
   root.limits = new Limits(config);
   root.trackedBound = config.integer(Key.MaxTrackedConnections);
   worker.resize();

@@ -1,11 +1,10 @@
 import { Limits } from "../policy/limits";
 
 /**
- * Beats, times the number of root contexts, after which a silent root context is taken for gone.
- * All root contexts of a VM tick with the same period on the same thread, so a living one never
- * falls this far behind the others.
+ * Seconds without a tick after which a root context is taken for gone. They tick once a second, all
+ * on the same thread, and the worker's clock takes at least ten ticks to count this far.
  */
-const SILENT_BEATS: u32 = 100;
+const SILENT_SECONDS: u32 = 100;
 
 /** One use of the plugin: a root context and its configuration. */
 export class Root {
@@ -26,13 +25,13 @@ export class Root {
  */
 export class Roots {
   private roots: Root[] = [];
-  private beats: u32 = 0;
   private streamId: u32 = 0;
   private streamRoot: Root | null = null;
 
-  add(id: u32): Root {
+  /** @param seconds the worker's clock */
+  add(id: u32, seconds: u32): Root {
     const root = new Root(id);
-    root.heardAt = this.beats;
+    root.heardAt = seconds;
     this.roots.push(root);
     return root;
   }
@@ -68,15 +67,17 @@ export class Roots {
     return bound;
   }
 
-  /** A root context ticked. Returns whether others were found to be gone, and were dropped. */
-  beat(id: u32): bool {
-    this.beats++;
+  /**
+   * A root context ticked.
+   * @param seconds the worker's clock
+   * @returns whether others were found to be gone, and were dropped
+   */
+  heard(id: u32, seconds: u32): bool {
     const root = this.find(id);
-    if (root != null) root.heardAt = this.beats;
-    const allowed = SILENT_BEATS * <u32>this.roots.length;
+    if (root != null) root.heardAt = seconds;
     const before = this.roots.length;
-    for (let i = this.roots.length - 1; i >= 0; i--) {
-      if (this.beats - this.roots[i].heardAt > allowed) this.roots.splice(i, 1);
+    for (let i = before - 1; i >= 0; i--) {
+      if (seconds - this.roots[i].heardAt > SILENT_SECONDS) this.roots.splice(i, 1);
     }
     return this.roots.length != before;
   }

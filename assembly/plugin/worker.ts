@@ -30,7 +30,7 @@ export class Worker {
 
   tick(rootId: u32): void {
     this.clock.advance(currentTimeNanoseconds());
-    if (this.roots.beat(rootId)) this.resize();
+    if (this.roots.heard(rootId, this.clock.seconds)) this.resize();
     this.connections.expire(this.clock.seconds, EXPIRED_PER_TICK);
     this.metrics.flush(this.connections.tracked, this.connections.evicted);
   }

@@ -101,17 +101,21 @@ describe("several configurations in one VM", () => {
   test("root contexts of former configurations are dropped, the living ones are not", () => {
     const proxy = new Proxy();
     const worker = proxy.worker();
-    const quiet = worker.configure('{"max_requests_per_connection":2,"jitter_percent":0}')!;
+    const quiet = worker.configure(
+      '{"max_requests_per_connection":2,"jitter_percent":0,"max_tracked_connections":8}',
+    )!;
     const update = () => {
       for (let limit = 11; limit <= 2010; limit++) {
-        const newest = worker.configure(`{"max_requests_per_connection":${limit}}`)!;
+        const newest = worker.configure(
+          `{"max_requests_per_connection":${limit},"max_tracked_connections":8}`,
+        )!;
         worker.tick(newest);
         worker.tick(quiet);
       }
     };
     update();
     const size = worker.memorySize;
-    update();
+    for (let i = 0; i < 5; i++) update();
     expect(worker.memorySize).toBe(size);
     expect(send(worker, quiet, 2)).toBe("- requests");
   });

@@ -90,10 +90,20 @@ describe("when the host does not take", () => {
   });
 });
 
+test("a worker that loses the race to warn stays silent", () => {
+  const { proxy, worker, root } = ready();
+  worker.failing.set("proxy_set_shared_data", WasmResult.CasMismatch);
+  send(worker, root, 5);
+  expect(proxy.lines("warn")).toEqual([]);
+});
+
 describe("contexts that nobody announced", () => {
   test("a request on an unknown stream passes", () => {
-    const { worker } = ready();
-    expect(worker.requestHeaders(4711, { connectionId: 1n })).toBe(undefined);
+    const { worker, root } = ready();
+    worker.send(root, { connectionId: 1n });
+    for (let i = 0; i < 5; i++) {
+      expect(worker.requestHeaders(4711, { connectionId: 1n })).toBe(undefined);
+    }
   });
 
   test("a stream of an unknown root context passes", () => {

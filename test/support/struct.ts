@@ -6,6 +6,16 @@ export function encodeStruct(object: Record<string, unknown>): Uint8Array {
   return concat(...entries);
 }
 
+/** A Struct of so many objects, or lists, inside each other; made from the inside out. */
+export function nestedStruct(levels: number, kind: "object" | "list"): Uint8Array {
+  let value = encodeValue(1);
+  const entry = (content: Uint8Array) => block(1, concat(block(1, utf8("a")), block(2, content)));
+  for (let level = 0; level < levels; level++) {
+    value = kind === "object" ? block(5, entry(value)) : block(6, block(1, value));
+  }
+  return entry(value);
+}
+
 function encodeValue(value: unknown): Uint8Array {
   if (value === null) return Uint8Array.of(0x08, 0);
   if (typeof value === "number") {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ROOT } from "../../tools/paths.js";
 import { loadCore } from "./core.js";
-import { encodeStruct } from "../support/struct.js";
+import { encodeStruct, nestedStruct } from "../support/struct.js";
 
 const core = loadCore();
 
@@ -210,10 +210,9 @@ describe("the reader", () => {
     );
   });
 
-  test("bounds the nesting of a Struct too", () => {
-    let config: Record<string, unknown> = { a: 1 };
-    for (let i = 0; i < 100; i++) config = i % 2 ? { a: config } : { a: [config] };
-    expect(core.parse(encodeStruct(config))).toMatch(/^invalid config: /);
+  test("bounds the nesting of a Struct too, of objects and of lists", () => {
+    expect(core.parse(nestedStruct(20_000, "object"))).toMatch(/^invalid config: /);
+    expect(core.parse(nestedStruct(20_000, "list"))).toMatch(/^invalid config: /);
   });
 
   test("stays linear: a megabyte of escapes, keys or numbers is read in one go", () => {

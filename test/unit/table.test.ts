@@ -134,6 +134,21 @@ describe("a changed bound", () => {
   });
 });
 
+test("a table that shrinks to one record keeps the connection used last, wherever it was", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { minLength: 1 }),
+      (ids) => {
+        core.newTable(1024, 7n);
+        for (const id of ids) core.request(id, 1, 1);
+        core.resizeTable(1);
+        expect(core.spent(ids.at(-1)!, 1)).toBe(1);
+        expect(core.tracked()).toBe(1);
+      },
+    ),
+  );
+});
+
 describe("connections that must have ended", () => {
   test("are forgotten after an hour without a request", () => {
     core.request(5n, 10, 1);
