@@ -75,6 +75,18 @@ test("forgotten connections are counted as evicted", () => {
   expect(proxy.stat("evenkeel_connections_evicted")).toBe(3n);
 });
 
+test("when the configuration with the largest table is gone, the table shrinks to what is left", () => {
+  const proxy = new Proxy();
+  const worker = proxy.worker();
+  const large = worker.configure('{"max_tracked_connections":64}')!;
+  const small = worker.configure('{"max_tracked_connections":2}')!;
+  for (let id = 0n; id < 10n; id++) worker.send(large, { connectionId: id });
+  for (let i = 0; i < 100; i++) worker.tick(small);
+  expect(proxy.stat("evenkeel_connections_tracked")).toBe(10n);
+  for (let i = 0; i < 5; i++) worker.tick(small);
+  expect(proxy.stat("evenkeel_connections_tracked")).toBe(2n);
+});
+
 test("connections that were told to end are forgotten after a minute, others after an hour", () => {
   const proxy = new Proxy();
   const worker = proxy.worker();
