@@ -3,10 +3,11 @@
  * come out without imports: proof that policy, config and connection touch no pointer and no host.
  */
 import { parseConfig } from "./config/config";
-import { KEYS, KeyType } from "./config/keys";
+import { KeyRow, KEYS, KeyType } from "./config/keys";
 import { Clock } from "./connection/clock";
 import { hashConnection } from "./connection/hash";
 import { Protocol } from "./connection/protocol";
+import { MAX_REQUEST_LINE, requestLineLength } from "./connection/requestLine";
 import { ConnectionTable } from "./connection/table";
 import { decide } from "./policy/decision";
 import { jittered, Limits } from "./policy/limits";
@@ -35,12 +36,27 @@ export function limit(bytes: ArrayBuffer, protocol: Protocol, hash: u64): i32 {
 export function describeKey(index: i32): string {
   if (index >= KEYS.length) return "";
   const row = KEYS[index];
-  const type = row.type == KeyType.Boolean ? "boolean" : "integer";
+  const type = row.type == KeyType.Choice ? "choice" : isBoolean(row) ? "boolean" : "integer";
   const name = '{"name":"' + row.name + '","type":"' + type + '"';
   const range = ',"min":' + row.min.toString() + ',"max":' + row.max.toString();
   const limit = ',"unlimited":' + (row.type == KeyType.Limit ? "true" : "false");
   const value = ',"default":' + row.show(row.defaultValue);
-  return name + range + limit + value + ',"meaning":"' + row.meaning + '"}';
+  const choices = row.choices.length ? '"' + row.choices.join('","') + '"' : "";
+  const meaning = ',"meaning":"' + row.meaning + '"';
+  return name + range + limit + value + ',"choices":[' + choices + "]" + meaning + "}";
+}
+
+function isBoolean(row: KeyRow): bool {
+  return row.type == KeyType.Boolean;
+}
+
+/** Length of the request line that the bytes begin with, 0 for more to come, -1 for none. */
+export function requestLine(bytes: ArrayBuffer): i32 {
+  const view = Uint8Array.wrap(bytes);
+  const size = min(view.length, MAX_REQUEST_LINE);
+  const line = new StaticArray<u8>(MAX_REQUEST_LINE);
+  for (let i = 0; i < size; i++) line[i] = view[i];
+  return requestLineLength(line, size);
 }
 
 let table = new ConnectionTable(1, 0);

@@ -14,7 +14,12 @@ const PLUGIN_EXPORTS = [
   "proxy_abi_version_0_2_1",
   "proxy_on_configure",
   "proxy_on_context_create",
+  "proxy_on_downstream_connection_close",
+  "proxy_on_downstream_data",
+  "proxy_on_new_connection",
+  "proxy_on_request_body",
   "proxy_on_request_headers",
+  "proxy_on_request_trailers",
   "proxy_on_tick",
 ];
 

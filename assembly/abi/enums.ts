@@ -22,7 +22,20 @@ export const enum FilterHeadersStatus {
   Continue = 0,
 }
 
+/** What a body callback tells the host to do with the stream. */
+export const enum FilterDataStatus {
+  Continue = 0,
+}
+
+/** What a network callback tells the host to do with the connection's bytes. */
+export const enum FilterStatus {
+  Continue = 0,
+  /** Keep them, and call again when there are more. */
+  StopIteration = 1,
+}
+
 export const enum BufferType {
+  NetworkDownstreamData = 2,
   PluginConfiguration = 7,
 }
 

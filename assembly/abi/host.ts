@@ -11,6 +11,7 @@ import {
   proxy_get_shared_data,
   proxy_increment_metric,
   proxy_log,
+  proxy_set_buffer_bytes,
   proxy_set_property,
   proxy_set_shared_data,
   proxy_set_tick_period_milliseconds,
@@ -51,6 +52,8 @@ export class HostText {
 }
 
 const CONNECTION_ID = new HostText("connection_id");
+const FILTER_CHAIN_NAME = new HostText("xds\0filter_chain_name");
+const DESTINATION_PORT = new HostText("destination\0port");
 const REQUEST_PROTOCOL = new HostText("request\0protocol");
 
 export function log(level: LogLevel, message: string): void {
@@ -126,6 +129,64 @@ export function pluginConfiguration(size: u32): ArrayBuffer | null {
   memory.copy(changetype<usize>(bytes), pointer, returnedSize());
   release(pointer);
   return bytes;
+}
+
+/**
+ * Copies the first bytes that the client has sent and that no filter has consumed.
+ * @param size how many; at most the room in `target`
+ * @returns how many were copied
+ */
+export function copyDownstreamData(target: StaticArray<u8>, size: i32): i32 {
+  const status = proxy_get_buffer_bytes(
+    BufferType.NetworkDownstreamData,
+    0,
+    min(size, target.length),
+    returnedPointerSlot(),
+    returnedSizeSlot(),
+  );
+  if (status != WasmResult.Ok) return 0;
+  const pointer = returnedPointer();
+  if (pointer == 0) return 0;
+  const copied = min(<i32>returnedSize(), target.length);
+  memory.copy(changetype<usize>(target), pointer, copied);
+  release(pointer);
+  return copied;
+}
+
+/** Replaces the first `size` of these bytes with the first `newSize` of others. */
+export function replaceDownstreamData(size: i32, bytes: StaticArray<u8>, newSize: i32): bool {
+  const status = proxy_set_buffer_bytes(
+    BufferType.NetworkDownstreamData,
+    0,
+    size,
+    changetype<usize>(bytes),
+    newSize,
+  );
+  return status == WasmResult.Ok;
+}
+
+/**
+ * A number that is the same for connections that took the same listener port and filter chain.
+ */
+export function filterChainKey(): u64 {
+  return propertyHash(FILTER_CHAIN_NAME) ^ (propertyHash(DESTINATION_PORT) * 31);
+}
+
+/** The bytes of a property as a hash (FNV-1a); of nothing where the host has no value. */
+function propertyHash(path: HostText): u64 {
+  let hash: u64 = 0xcbf29ce484222325;
+  const status = proxy_get_property(
+    path.pointer,
+    path.size,
+    returnedPointerSlot(),
+    returnedSizeSlot(),
+  );
+  if (status != WasmResult.Ok) return hash;
+  const pointer = returnedPointer();
+  const size: usize = pointer == 0 ? 0 : returnedSize();
+  for (let i: usize = 0; i < size; i++) hash = (hash ^ load<u8>(pointer + i)) * 0x100000001b3;
+  release(pointer);
+  return hash;
 }
 
 /** Wall-clock time in nanoseconds since 1970; 0 when the host does not tell. It may step back. */

@@ -77,15 +77,27 @@ function fromObject(root: JsonValue): ParseResult {
     if (index < 0) return refused(unknownKey(name));
     const row = KEYS[index];
     const value = root.members.get(name);
-    if (!isAccepted(row, value)) return refused(badValue(name, row.allowed, value));
-    config.set(index, row.type == KeyType.Boolean ? i32(value.boolean) : i32(value.number));
+    const number = read(row, value);
+    if (number == REFUSED) return refused(badValue(name, row.allowed, value));
+    config.set(index, number);
   }
   return new ParseResult(config, "");
 }
 
-function isAccepted(row: KeyRow, value: JsonValue): bool {
-  if (row.type == KeyType.Boolean) return value.type == JsonType.Boolean;
-  return value.type == JsonType.Number && row.accepts(value.number);
+/** A number that no key takes. */
+const REFUSED: i32 = i32.MIN_VALUE;
+
+/** The value of a key as a number, or `REFUSED`. */
+function read(row: KeyRow, value: JsonValue): i32 {
+  if (row.type == KeyType.Boolean) {
+    return value.type == JsonType.Boolean ? i32(value.boolean) : REFUSED;
+  }
+  if (row.type == KeyType.Choice) {
+    const index = value.type == JsonType.String ? row.choices.indexOf(value.text) : -1;
+    return index >= 0 ? index : REFUSED;
+  }
+  if (value.type != JsonType.Number || !row.accepts(value.number)) return REFUSED;
+  return i32(value.number);
 }
 
 function refused(error: string): ParseResult {

@@ -13,6 +13,17 @@ export const enum Key {
   JitterPercent,
   ShadowMode,
   MaxTrackedConnections,
+  Drain,
+}
+
+/** Values of `drain`: how a connection is told to end. */
+export const enum DrainMode {
+  /** Through the network filter where it sees the connection and can, through the helper elsewhere. */
+  Auto,
+  /** The mark and the Lua helper. */
+  Lua,
+  /** A header that the network filter inserts; HTTP/1.x only. */
+  Network,
 }
 
 export const enum KeyType {
@@ -21,6 +32,8 @@ export const enum KeyType {
   /** As `Integer`, or -1 for "never". */
   Limit,
   Boolean,
+  /** One of `choices`; the value is its index. */
+  Choice,
 }
 
 export class KeyRow {
@@ -33,11 +46,13 @@ export class KeyRow {
     readonly defaultValue: i32,
     /** One sentence in Markdown for the platform engineer. */
     readonly meaning: string,
+    readonly choices: string[] = [],
   ) {}
 
   /** What the key takes, as an error message says it. */
   get allowed(): string {
     if (this.type == KeyType.Boolean) return "true or false";
+    if (this.type == KeyType.Choice) return 'one of "' + this.choices.join('", "') + '"';
     const range = "from " + this.min.toString() + " to " + this.max.toString();
     if (this.type == KeyType.Limit) return "-1 (never) or an integer " + range;
     return "an integer " + range;
@@ -51,6 +66,7 @@ export class KeyRow {
   /** A value of this key as JSON. */
   show(value: i32): string {
     if (this.type == KeyType.Boolean) return value ? "true" : "false";
+    if (this.type == KeyType.Choice) return '"' + this.choices[value] + '"';
     return value.toString();
   }
 }
@@ -88,7 +104,16 @@ export const KEYS: KeyRow[] = [
     1,
     1048576,
     65536,
-    "Size of the table of connections, per worker thread (24 bytes each); when it is full, the connection that was unused for longest starts counting again.",
+    "Size of the table of connections, per worker thread (32 bytes each); when it is full, the connection that was unused for longest starts counting again.",
+  ),
+  new KeyRow(
+    "drain",
+    KeyType.Choice,
+    0,
+    2,
+    DrainMode.Auto,
+    "How a connection is told to end: `lua` through the helper, `network` through evenkeel's network filter (HTTP/1.x only), `auto` through the network filter where it sees the connection and through the helper elsewhere.",
+    ["auto", "lua", "network"],
   ),
 ];
 

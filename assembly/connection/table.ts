@@ -3,22 +3,30 @@
  * closes, so the table is bounded and forgets: set-associative, the least recently used record of a
  * set makes room. No lists, no allocation, nothing fails because it is full.
  *
- *   set = hash -> WAYS records of three words each
+ *   set = hash -> WAYS records of four words each
  *
  *   word 0  connection id
  *   word 1  last use:  seconds (high 32) | sequence (low 32);  0 = the record is free
- *   word 2  bit 63..32 unused | bit 34 drain asked | bit 33..32 protocol | bit 31..0 spent
+ *   word 2  bit 63..38 unused | 37 header inserted | 36 message start | 35 network filter |
+ *           34 drain asked | 33..32 protocol | 31..0 spent
+ *   word 3  bit 31..0 root context of the network filter
  */
 import { hashConnection } from "./hash";
 import { Protocol } from "./protocol";
 
-const WORDS: i32 = 3;
+const WORDS: i32 = 4;
 const WAYS: i32 = 8;
 
 const SPENT: u64 = 0xffff_ffff;
 const PROTOCOL_SHIFT: u64 = 32;
 const PROTOCOL: u64 = 0b11 << PROTOCOL_SHIFT;
 const DRAIN_ASKED: u64 = 1 << 34;
+/** A network filter of ours sees this connection's bytes, and tells when it closes. */
+const NETWORK_FILTER: u64 = 1 << 35;
+/** The next byte from the client is the first of a message. */
+const MESSAGE_START: u64 = 1 << 36;
+/** The header that asks for the drain is in the message whose stream is to come. */
+const HEADER_INSERTED: u64 = 1 << 37;
 
 /**
  * Seconds without a request after which a record is forgotten. Envoy's HTTP connection manager ends
@@ -96,11 +104,71 @@ export class ConnectionTable {
   }
 
   drainAsked(record: i32): bool {
-    return (this.words[record + 2] & DRAIN_ASKED) != 0;
+    return this.has(record, DRAIN_ASKED);
   }
 
   setDrainAsked(record: i32): void {
-    this.words[record + 2] |= DRAIN_ASKED;
+    this.set(record, DRAIN_ASKED, true);
+  }
+
+  /** Whether a network filter of ours sees this connection. */
+  hasNetworkFilter(record: i32): bool {
+    return this.has(record, NETWORK_FILTER);
+  }
+
+  /** The root context of that network filter. */
+  networkRoot(record: i32): u32 {
+    return <u32>this.words[record + 3];
+  }
+
+  setNetworkRoot(record: i32, rootId: u32): void {
+    this.set(record, NETWORK_FILTER, true);
+    this.words[record + 3] = rootId;
+  }
+
+  /** Whether the next byte from the client is known to be the first of a message. */
+  atMessageStart(record: i32): bool {
+    return this.has(record, MESSAGE_START);
+  }
+
+  setMessageStart(record: i32, value: bool): void {
+    this.set(record, MESSAGE_START, value);
+  }
+
+  /** Whether the message whose stream is to come carries the header that asks for the drain. */
+  headerInserted(record: i32): bool {
+    return this.has(record, HEADER_INSERTED);
+  }
+
+  setHeaderInserted(record: i32, value: bool): void {
+    this.set(record, HEADER_INSERTED, value);
+  }
+
+  /** The record of a connection, or -1; unlike `touch` it makes none. */
+  find(id: u64, hash: u64): i32 {
+    const start = this.setStart(hash);
+    for (let way = 0; way < this.ways; way++) {
+      const record = start + way * WORDS;
+      if (this.words[record + 1] != 0 && this.words[record] == id) return record;
+    }
+    return -1;
+  }
+
+  /** Forgets a connection that has closed. */
+  release(id: u64): void {
+    const record = this.find(id, this.hash(id));
+    if (record < 0) return;
+    this.words[record + 1] = 0;
+    this.tracked--;
+  }
+
+  private has(record: i32, flag: u64): bool {
+    return (this.words[record + 2] & flag) != 0;
+  }
+
+  private set(record: i32, flag: u64, value: bool): void {
+    const rest = this.words[record + 2] & ~flag;
+    this.words[record + 2] = value ? rest | flag : rest;
   }
 
   /**
@@ -134,15 +202,15 @@ export class ConnectionTable {
     for (let from = 0; from < old.length; from += WORDS) {
       if (old[from + 1] == 0) continue;
       const record = this.place(old[from], this.hash(old[from]), old[from + 1]);
-      if (record >= 0) this.words[record + 2] = old[from + 2];
+      if (record < 0) continue;
+      this.words[record + 2] = old[from + 2];
+      this.words[record + 3] = old[from + 3];
     }
   }
 
   /** Finds or claims a record; -1 if every record of the set was used later than `stamp`. */
   private place(id: u64, hash: u64, stamp: u64): i32 {
-    // The high half of the hash scaled to the number of sets; the low half is left to the jitter.
-    const set = <i32>(((hash >>> 32) * <u64>this.sets) >>> 32);
-    const start = set * this.ways * WORDS;
+    const start = this.setStart(hash);
     const end = start + this.ways * WORDS;
     let victim = start;
     for (let record = start; record < end; record += WORDS) {
@@ -160,6 +228,13 @@ export class ConnectionTable {
     this.words[victim] = id;
     this.words[victim + 1] = stamp;
     this.words[victim + 2] = 0;
+    this.words[victim + 3] = 0;
     return victim;
+  }
+
+  private setStart(hash: u64): i32 {
+    // The high half of the hash scaled to the number of sets; the low half is left to the jitter.
+    const set = ((hash >>> 32) * <u64>this.sets) >>> 32;
+    return <i32>set * this.ways * WORDS;
   }
 }

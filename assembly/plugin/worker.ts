@@ -1,6 +1,8 @@
 /** What one VM, and so one worker thread, holds: its connections, its clock, its counts. */
 import { currentTimeNanoseconds } from "../abi/host";
+import { ChainSet } from "../connection/chains";
 import { Clock } from "../connection/clock";
+import { ContextCache } from "../connection/contexts";
 import { ConnectionTable } from "../connection/table";
 import { Metrics } from "../metrics";
 import { Roots } from "./roots";
@@ -14,6 +16,12 @@ export class Worker {
   readonly metrics: Metrics = new Metrics();
   /** Sized when a configuration says how large; there are no requests before. */
   connections: ConnectionTable = new ConnectionTable(1, 0);
+  /** Network contexts and their connections. */
+  readonly contexts: ContextCache = new ContextCache();
+  /** Filter chains in which HTTP follows on the network filter. */
+  readonly httpFollows: ChainSet = new ChainSet();
+  /** Whether a network filter of this VM has ever seen a connection. */
+  seesConnections: bool = false;
   private sized: bool = false;
 
   /** Fits the table of connections to what the configurations of this VM ask for. */

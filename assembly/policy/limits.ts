@@ -1,6 +1,6 @@
 /** The limits of a configuration, and what they come to for one connection. */
 import { Config } from "../config/config";
-import { Key, UNLIMITED } from "../config/keys";
+import { DrainMode, Key, UNLIMITED } from "../config/keys";
 import { Protocol } from "../connection/protocol";
 
 export class Limits {
@@ -8,12 +8,14 @@ export class Limits {
   readonly maxStreams: i32;
   readonly jitterPercent: i32;
   readonly shadowMode: bool;
+  readonly drain: DrainMode;
 
   constructor(config: Config) {
     this.maxRequests = config.integer(Key.MaxRequestsPerConnection);
     this.maxStreams = config.integer(Key.MaxStreamsPerConnection);
     this.jitterPercent = config.integer(Key.JitterPercent);
     this.shadowMode = config.boolean(Key.ShadowMode);
+    this.drain = <DrainMode>config.integer(Key.Drain);
   }
 
   /** Whether no connection can ever reach a limit. */

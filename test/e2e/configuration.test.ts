@@ -7,7 +7,7 @@ import { configure, pluginConfig, readSample, relocate, type Sample } from "./su
 
 const LIMIT = "-1 (never) or an integer from 1 to 2147483647";
 const KEYS =
-  "max_requests_per_connection, max_streams_per_connection, jitter_percent, shadow_mode, max_tracked_connections";
+  "max_requests_per_connection, max_streams_per_connection, jitter_percent, shadow_mode, max_tracked_connections, drain";
 
 describe("a bad configuration is refused at load with one line", () => {
   test.each(
@@ -105,7 +105,7 @@ describe("a good configuration", () => {
     expect(started).toHaveLength(1);
     expect(started[0]).toMatch(/\[info\]\[wasm\]/);
     expect(started[0]).toContain(
-      'evenkeel 0.1.0 started: {"max_requests_per_connection":100,"max_streams_per_connection":1000,"jitter_percent":10,"shadow_mode":false,"max_tracked_connections":65536}',
+      'evenkeel 0.1.0 started: {"max_requests_per_connection":100,"max_streams_per_connection":1000,"jitter_percent":10,"shadow_mode":false,"max_tracked_connections":65536,"drain":"auto"}',
     );
     const connection = await Http1Connection.open(gateway.port);
     connection.send(

@@ -37,8 +37,12 @@ function expectWhole(transcript: Http2Transcript, streams: number, size: number)
   );
 }
 
-describe("limit 3, prior knowledge, frame by frame", () => {
-  const gateway = useGateway({ plugin: PLUGIN, edit: drainSoon });
+describe.each([
+  { deployment: "the helper", options: {} },
+  { deployment: "the helper, Envoy 1.37.0", options: { version: "1.37.0" as const } },
+  { deployment: "both filters", options: { sample: "envoy/both.yaml" } },
+])("limit 3, prior knowledge, frame by frame, through $deployment", ({ options }) => {
+  const gateway = useGateway({ ...options, plugin: PLUGIN, edit: drainSoon });
 
   test("streams 1 and 2 see no GOAWAY, the third a graceful one, later comes the final one", async () => {
     const transcript = await playHttp2(gateway().port, [

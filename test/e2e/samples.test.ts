@@ -18,7 +18,7 @@ const BOOTSTRAPS = readdirSync(FOLDER).filter(
 );
 
 test("the samples that are checked here are those that exist", () => {
-  expect(BOOTSTRAPS.sort()).toEqual(["balancer.yaml", "envoy.yaml"]);
+  expect(BOOTSTRAPS.sort()).toEqual(["balancer.yaml", "both.yaml", "envoy.yaml", "network.yaml"]);
 });
 
 test.each(BOOTSTRAPS)("Envoy accepts %s as it is", async (file) => {
@@ -31,24 +31,27 @@ test.each(BOOTSTRAPS)("Envoy accepts %s as it is", async (file) => {
   expectCalm(stderr);
 });
 
-test("envoy.yaml, byte for byte on its own ports, passes verify.sh", async ({ skip }) => {
-  for (const port of [10_000, 9901, 8080]) {
-    if (!(await isFree(port))) {
-      skip(`port ${port} of this machine is in use, and the sample names it`);
-      return;
+test.for(["envoy.yaml", "network.yaml", "both.yaml"])(
+  "%s, byte for byte on its own ports, passes verify.sh",
+  async (file, { skip }) => {
+    for (const port of [10_000, 9901, 8080]) {
+      if (!(await isFree(port))) {
+        skip(`port ${port} of this machine is in use, and the sample names it`);
+        return;
+      }
     }
-  }
-  const upstream = await Upstream.start(8080);
-  const envoy = await EnvoyProcess.start(readFileSync(join(FOLDER, "envoy.yaml"), "utf8"));
-  const { stdout } = await execa(join(FOLDER, "verify.sh"));
-  const { log } = envoy;
-  expect(await envoy.stop()).toBe(0);
-  await upstream.stop();
-  expect(stdout).toMatch(/250 requests, 250 answered with 200, over 3 connections/);
-  expect(stdout).toMatch(/wasmcustom\.evenkeel_requests: \d+/);
-  expect(stdout).toMatch(/OK$/);
-  expectCalm(log);
-});
+    const upstream = await Upstream.start(8080);
+    const envoy = await EnvoyProcess.start(readFileSync(join(FOLDER, file), "utf8"));
+    const { stdout } = await execa(join(FOLDER, "verify.sh"));
+    const { log } = envoy;
+    expect(await envoy.stop()).toBe(0);
+    await upstream.stop();
+    expect(stdout).toMatch(/250 requests, 250 answered with 200, over 3 connections/);
+    expect(stdout).toMatch(/wasmcustom\.evenkeel_requests: \d+/);
+    expect(stdout).toMatch(/OK$/);
+    expectCalm(log);
+  },
+);
 
 describe("the setting of docker-compose.yaml, with processes instead of containers", () => {
   const upstreams: Upstream[] = [];

@@ -14,6 +14,7 @@ export const enum WasmResult {
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "critical"] as const;
 const METRIC_TYPES = ["counter", "gauge", "histogram"] as const;
 const PLUGIN_CONFIGURATION = 7;
+const NETWORK_DOWNSTREAM_DATA = 2;
 const REQUEST_HEADERS = 0;
 
 export interface LogLine {
@@ -31,6 +32,18 @@ export interface Request {
   connectionId: bigint;
   protocol?: string;
   headers?: Record<string, string>;
+  /** A body, or trailers, follow. */
+  body?: boolean;
+}
+
+/** A downstream connection that a network filter sees. */
+export interface Connection {
+  context: number;
+  id: bigint;
+  /** Bytes that the client has sent and no filter has consumed. */
+  buffer: string;
+  /** Name of the filter chain that the connection took. */
+  chain: string;
 }
 
 interface Exports {
@@ -41,6 +54,11 @@ interface Exports {
   proxy_on_configure(id: number, size: number): number;
   proxy_on_tick(id: number): void;
   proxy_on_request_headers(id: number, headers: number, endOfStream: number): number;
+  proxy_on_request_body(id: number, size: number, endOfStream: number): number;
+  proxy_on_request_trailers(id: number, trailers: number): number;
+  proxy_on_new_connection(id: number): number;
+  proxy_on_downstream_data(id: number, size: number, endOfStream: number): number;
+  proxy_on_downstream_connection_close(id: number, peer: number): void;
 }
 
 const release = new WebAssembly.Module(readFileSync(PLUGIN));
@@ -90,6 +108,7 @@ export class Worker {
   private currentContext = 0;
   private configuration = new Uint8Array();
   private request: Request = { connectionId: 0n };
+  private connection: Connection | null = null;
   private marks = new Map<string, string>();
 
   constructor(
@@ -139,9 +158,60 @@ export class Worker {
     this.request = request;
     this.marks = new Map();
     this.currentContext = stream;
-    const action = this.exports.proxy_on_request_headers(stream, 4, 1);
+    const action = this.exports.proxy_on_request_headers(stream, 4, request.body ? 0 : 1);
     if (action !== 0) throw new Error(`the filter must continue, it answered ${action}`);
     return this.marks.get("evenkeel.drain");
+  }
+
+  /** Delivers the end of a request's body, or its trailers, to the stream that was created last. */
+  endRequest(connectionId: bigint, how: "body" | "trailers" = "body"): void {
+    const stream = this.nextContext - 1;
+    this.request = { connectionId };
+    this.currentContext = stream;
+    if (how === "body") {
+      this.exports.proxy_on_request_body(stream, 10, 0);
+      this.exports.proxy_on_request_body(stream, 0, 1);
+    } else {
+      this.exports.proxy_on_request_body(stream, 10, 0);
+      this.exports.proxy_on_request_trailers(stream, 1);
+    }
+  }
+
+  /** Accepts a connection in front of which a network filter stands. */
+  connect(root: number, id: bigint, chain = "chain"): Connection {
+    const connection = { context: this.createStream(root), id, buffer: "", chain };
+    this.connection = connection;
+    this.request = { connectionId: id };
+    this.currentContext = connection.context;
+    this.exports.proxy_on_new_connection(connection.context);
+    return connection;
+  }
+
+  /**
+   * Presents bytes of a connection to its network filter, behind those that it has held back.
+   * @returns what passes on, or `null` if the filter waits for more
+   */
+  receive(connection: Connection, bytes: string, endOfStream = false): string | null {
+    connection.buffer += bytes;
+    this.connection = connection;
+    this.request = { connectionId: connection.id };
+    this.currentContext = connection.context;
+    const action = this.exports.proxy_on_downstream_data(
+      connection.context,
+      connection.buffer.length,
+      endOfStream ? 1 : 0,
+    );
+    if (action === 1) return null;
+    if (action !== 0) throw new Error(`the filter must continue or wait, it answered ${action}`);
+    const passed = connection.buffer;
+    connection.buffer = "";
+    return passed;
+  }
+
+  close(connection: Connection): void {
+    this.connection = connection;
+    this.request = { connectionId: connection.id };
+    this.exports.proxy_on_downstream_connection_close(connection.context, 2);
   }
 
   /** Forgets the recorded host calls and rooms. */
@@ -197,8 +267,26 @@ export class Worker {
         pointer: number,
         length: number,
       ) => {
+        if (type === NETWORK_DOWNSTREAM_DATA && this.connection) {
+          const bytes = Buffer.from(this.connection.buffer, "latin1");
+          return this.answer(bytes.subarray(start, start + max), pointer, length);
+        }
         if (type !== PLUGIN_CONFIGURATION) return WasmResult.BadArgument;
         return this.answer(this.configuration.subarray(start, start + max), pointer, length);
+      },
+      proxy_set_buffer_bytes: (
+        type: number,
+        start: number,
+        max: number,
+        bytes: number,
+        size: number,
+      ) => {
+        if (type !== NETWORK_DOWNSTREAM_DATA || !this.connection || start !== 0) {
+          return WasmResult.BadArgument;
+        }
+        const replacement = Buffer.from(this.bytes(bytes, size)).toString("latin1");
+        this.connection.buffer = replacement + this.connection.buffer.slice(max);
+        return WasmResult.Ok;
       },
       proxy_define_metric: (type: number, name: number, size: number, id: number) => {
         const key = this.text(name, size);
@@ -262,6 +350,8 @@ export class Worker {
       new DataView(bytes.buffer).setBigUint64(0, this.request.connectionId, true);
       return bytes;
     }
+    if (path === "xds\0filter_chain_name") return Buffer.from(this.connection?.chain ?? "chain");
+    if (path === "destination\0port") return new Uint8Array(8).fill(1);
     if (path === "request\0protocol") return Buffer.from(this.request.protocol ?? "HTTP/1.1");
     return null;
   }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Proxy } from "./emulator.js";
 
 const STARTED =
-  'evenkeel 0.1.0 started: {"max_requests_per_connection":100,"max_streams_per_connection":1000,"jitter_percent":10,"shadow_mode":false,"max_tracked_connections":65536}';
+  'evenkeel 0.1.0 started: {"max_requests_per_connection":100,"max_streams_per_connection":1000,"jitter_percent":10,"shadow_mode":false,"max_tracked_connections":65536,"drain":"auto"}';
 
 test("one info line says version and effective configuration, however many workers start", () => {
   const proxy = new Proxy();

@@ -14,6 +14,7 @@ const DEFAULTS = {
   jitter_percent: 10,
   shadow_mode: false,
   max_tracked_connections: 65536,
+  drain: "auto",
 };
 
 const KEYS = Object.keys(DEFAULTS).join(", ");
@@ -45,6 +46,7 @@ describe("an accepted configuration", () => {
       '{"max_requests_per_connection":1e+06,"max_streams_per_connection":3.0}',
       { max_requests_per_connection: 1_000_000, max_streams_per_connection: 3 },
     ],
+    ["drain is one of three words", '{"drain":"network"}', { drain: "network" }],
     ["a key may be written with escapes", '{"\\u006aitter_percent":7}', { jitter_percent: 7 }],
   ])("%s", (_sentence, text, changes) => {
     expect(JSON.parse(core.parse(text))).toEqual({ ...DEFAULTS, ...changes });
@@ -100,6 +102,8 @@ describe("a refused configuration says path, what is allowed and value", () => {
         '{"max_tracked_connections": 0}',
         "max_tracked_connections must be an integer from 1 to 1048576, got 0",
       ],
+      ['{"drain": "Lua"}', 'drain must be one of "auto", "lua", "network", got "Lua"'],
+      ['{"drain": 0}', 'drain must be one of "auto", "lua", "network", got 0'],
       ['{"max_request": 5}', `unknown key "max_request", allowed are ${KEYS}`],
       ['{"": 5}', `unknown key "", allowed are ${KEYS}`],
       ['{"a\\nb\\u001b\\"é": 5}', `unknown key "a\\u000ab\\u001b\\"\\u00e9", allowed are ${KEYS}`],

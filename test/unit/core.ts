@@ -11,6 +11,7 @@ interface CoreExports extends Record<string, unknown> {
   decide(spent: number, limit: number, shadowMode: boolean): number;
   hashConnection(id: bigint, seed: bigint): bigint;
   jittered(limit: number, percent: number, hash: bigint): number;
+  requestLine(bytes: number): number;
   newTable(bound: number, seed: bigint): void;
   resizeTable(bound: number): void;
   request(id: bigint, seconds: number, cost: number): number;
@@ -36,11 +37,12 @@ export const enum Protocol {
 
 export interface KeyRow {
   name: string;
-  type: "integer" | "boolean";
+  type: "integer" | "boolean" | "choice";
   min: number;
   max: number;
   unlimited: boolean;
-  default: number | boolean;
+  default: number | boolean | string;
+  choices: string[];
   meaning: string;
 }
 
@@ -61,6 +63,7 @@ export function loadCore() {
     version: () => text(exports.version()),
     /** The effective configuration as JSON, or the error. */
     parse: (config: string | Uint8Array) => text(exports.parse(buffer(config))),
+    requestLine: (bytes: string) => exports.requestLine(buffer(Buffer.from(bytes, "latin1"))),
     request: (id: bigint, seconds: number, cost: number) =>
       exports.request(id, seconds, cost) >>> 0,
     spent: (id: bigint, seconds: number) => exports.spent(id, seconds) >>> 0,

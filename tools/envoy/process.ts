@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "../paths.js";
-import { envoyBinary } from "./binary.js";
+import { envoyBinary, type OldVersion } from "./binary.js";
 
 /** Ends Envoy when this process ends without stopping it. */
 const WATCHED = join(ROOT, "tools", "envoy", "watched.py");
@@ -18,6 +18,8 @@ export type Bootstrap = string | Record<string, unknown>;
 export interface EnvoyOptions {
   /** Worker threads; 1 unless a test is about several. */
   concurrency?: number;
+  /** An older Envoy than the pinned one. */
+  version?: OldVersion;
   /** Envoy's `--log-level`. */
   logLevel?: string;
 }
@@ -47,7 +49,7 @@ export class EnvoyProcess {
     bootstrap: Bootstrap | ((folder: string) => Promise<Bootstrap>),
     options: EnvoyOptions = {},
   ): Promise<EnvoyProcess> {
-    const binary = await envoyBinary();
+    const binary = await envoyBinary(options.version);
     const folder = await mkdtemp(join(tmpdir(), "evenkeel-envoy-"));
     const content = typeof bootstrap === "function" ? await bootstrap(folder) : bootstrap;
     const isText = typeof content === "string";

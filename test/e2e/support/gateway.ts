@@ -4,6 +4,8 @@ import { configure, connectionManager, readSample, relocate, type Sample } from 
 import { Upstream } from "./upstream.js";
 
 export interface GatewayOptions extends EnvoyOptions {
+  /** The sample to run; the default deployment unless given. */
+  sample?: string;
   /** Keys of the plugin's configuration. */
   plugin?: Record<string, unknown> | string;
   /** Further changes to the sample. */
@@ -23,7 +25,7 @@ export class Gateway {
 
   static async start(options: GatewayOptions = {}): Promise<Gateway> {
     const upstream = await Upstream.start();
-    const sample = relocate(readSample(), upstream.port);
+    const sample = relocate(readSample(options.sample), upstream.port);
     const listener = sample.static_resources.listeners[0]!;
     if (options.plugin !== undefined) configure(listener, options.plugin);
     addTestRoutes(sample);

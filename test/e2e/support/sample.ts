@@ -70,10 +70,24 @@ export function pluginConfig(listener: Listener): PluginConfig {
     .typed_config.config;
 }
 
-/** Gives a listener's evenkeel a configuration: keys and values, or a text as it is. */
+/** Gives all of a listener's evenkeel filters a configuration: keys and values, or a text as it is. */
 export function configure(listener: Listener, configuration: Record<string, unknown> | string) {
-  pluginConfig(listener).configuration =
-    typeof configuration === "string"
-      ? { "@type": "type.googleapis.com/google.protobuf.StringValue", value: configuration }
-      : { "@type": "type.googleapis.com/google.protobuf.Struct", value: configuration };
+  for (const config of pluginConfigs(listener)) {
+    config.configuration =
+      typeof configuration === "string"
+        ? { "@type": "type.googleapis.com/google.protobuf.StringValue", value: configuration }
+        : { "@type": "type.googleapis.com/google.protobuf.Struct", value: configuration };
+  }
+}
+
+/** The configurations of a listener's network filters and HTTP filters of evenkeel. */
+export function pluginConfigs(listener: Listener): PluginConfig[] {
+  const filters = [
+    ...(listener.filter_chains[0]!.filters as unknown as { name: string; typed_config: object }[]),
+    ...connectionManager(listener).http_filters,
+  ];
+  return filters
+    .map(({ typed_config }) => typed_config as { "@type": string; config: PluginConfig })
+    .filter((config) => config["@type"].endsWith(".wasm.v3.Wasm"))
+    .map(({ config }) => config);
 }

@@ -9,5 +9,7 @@ export async function setup(): Promise<void> {
     throw new Error("build/evenkeel.wasm is missing: npm run build writes it");
   });
   await envoyBinary();
+  await envoyBinary("1.36.2");
+  await envoyBinary("1.37.0");
   await installPython("http2.txt");
 }
