@@ -7,8 +7,8 @@
  *
  *   word 0  connection id
  *   word 1  last use:  seconds (high 32) | sequence (low 32);  0 = the record is free
- *   word 2  bit 63..38 unused | 37 header inserted | 36 message start | 35 network filter |
- *           34 drain asked | 33..32 protocol | 31..0 spent
+ *   word 2  bit 63..39 unused | 38 stream to come | 37 header inserted | 36 message start |
+ *           35 network filter | 34 drain asked | 33..32 protocol | 31..0 spent
  *   word 3  bit 31..0 root context of the network filter
  */
 import { hashConnection } from "./hash";
@@ -36,6 +36,8 @@ export const IDLE_SECONDS: u32 = 3600;
 
 /** The same once a drain was asked for: the connection should long be gone. */
 export const DRAINED_SECONDS: u32 = 60;
+/** Bytes of a message have passed, and its stream has not been created yet. */
+const STREAM_TO_COME: u64 = 1 << 38;
 
 export class ConnectionTable {
   /** Records in use; some may belong to connections that have closed. */
@@ -142,6 +144,15 @@ export class ConnectionTable {
 
   setHeaderInserted(record: i32, value: bool): void {
     this.set(record, HEADER_INSERTED, value);
+  }
+
+  /** Whether bytes of a message have passed whose stream has not been created yet. */
+  streamToCome(record: i32): bool {
+    return this.has(record, STREAM_TO_COME);
+  }
+
+  setStreamToCome(record: i32, value: bool): void {
+    this.set(record, STREAM_TO_COME, value);
   }
 
   /** The record of a connection, or -1; unlike `touch` it makes none. */

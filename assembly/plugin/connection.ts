@@ -10,6 +10,9 @@
  *   message start ── bytes pass ───> inside a message
  *   inside a message ── its stream has received its last byte ──> message start
  *
+ * The stream of a message is created while its bytes are passed on, so in between `dispatching` says
+ * whose stream it is.
+ *
  * Bytes of pipelined messages are presented again when the connection manager is ready for them,
  * beginning with the next message. When in doubt the state is "inside", and nothing is touched.
  */
@@ -55,26 +58,32 @@ export function onDownstreamData(
   size: u32,
   endOfStream: bool,
 ): FilterStatus {
+  worker.dispatching = UNKNOWN_CONNECTION;
   const id = connectionOf(worker, contextId);
   const connections = worker.connections;
   const hash = connections.hash(id);
   const record = connections.find(id, hash);
   // A connection that the table has forgotten goes on without the network filter.
-  if (record < 0 || !connections.atMessageStart(record)) return FilterStatus.Continue;
+  if (record < 0) return FilterStatus.Continue;
 
-  const limits = limitsOf(worker, record);
-  if (limits != null && shouldEnd(worker, record, hash, limits)) {
-    const length = requestLineLength(head, copyDownstreamData(head, min(size, MAX_REQUEST_LINE)));
-    if (length == INCOMPLETE && !endOfStream) return FilterStatus.StopIteration;
-    if (length > 0) insertHeader(worker, record, length);
+  if (connections.atMessageStart(record)) {
+    const limits = limitsOf(worker, record);
+    if (limits != null && shouldEnd(worker, record, hash, limits)) {
+      const length = requestLineLength(head, copyDownstreamData(head, min(size, MAX_REQUEST_LINE)));
+      if (length == INCOMPLETE && !endOfStream) return FilterStatus.StopIteration;
+      if (length > 0) insertHeader(worker, record, length);
+    }
+    connections.setMessageStart(record, false);
+    connections.setStreamToCome(record, true);
   }
-  connections.setMessageStart(record, false);
+  if (connections.streamToCome(record)) worker.dispatching = id;
   return FilterStatus.Continue;
 }
 
 export function onConnectionClose(worker: Worker, contextId: u32): void {
   const id = connectionOf(worker, contextId);
   worker.contexts.forget(contextId);
+  worker.dispatching = UNKNOWN_CONNECTION;
   if (id != UNKNOWN_CONNECTION) worker.connections.release(id);
 }
 

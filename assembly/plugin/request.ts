@@ -32,7 +32,7 @@ export function onRequest(worker: Worker, contextId: u32, endOfStream: bool): vo
   let limits = root.limits;
   if (limits == null || (limits.isUnlimited && !worker.seesConnections)) return;
 
-  const id = connectionId();
+  const id = connectionOfStream(worker, limits.drain);
   if (id == UNKNOWN_CONNECTION) {
     worker.metrics.countHostCallFailed();
     return connectionUnknown.give();
@@ -49,12 +49,25 @@ export function onRequest(worker: Worker, contextId: u32, endOfStream: bool): vo
     if (network != null && network.limits != null) limits = network.limits;
     if (isFirst && protocol == Protocol.Http1) worker.httpFollows.add(filterChainKey());
     connections.setMessageStart(record, endOfStream);
+    connections.setStreamToCome(record, false);
   }
 
   const limit = limits!.forConnection(protocol, hash);
   const decision = decide(connections.spend(record, 1), limit, limits!.shadowMode);
   if (decision == Decision.DrainByRequests) askForDrain(worker, record, limits!.drain);
   else if (decision == Decision.WouldDrainByRequests) noteShadowDrain(worker, record);
+}
+
+/**
+ * The connection of a stream that was just created. An HTTP filter whose `drain` is `network` declares
+ * that every connection passes the network filter: then the bytes that have just passed there are the
+ * stream's, and no property needs to be read.
+ */
+function connectionOfStream(worker: Worker, drain: DrainMode): u64 {
+  const dispatching = worker.dispatching;
+  worker.dispatching = UNKNOWN_CONNECTION;
+  if (drain == DrainMode.Network && dispatching != UNKNOWN_CONNECTION) return dispatching;
+  return connectionId();
 }
 
 /** The last byte of a request with a body, or its trailers, have arrived. */

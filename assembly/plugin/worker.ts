@@ -1,5 +1,5 @@
 /** What one VM, and so one worker thread, holds: its connections, its clock, its counts. */
-import { currentTimeNanoseconds } from "../abi/host";
+import { currentTimeNanoseconds, UNKNOWN_CONNECTION } from "../abi/host";
 import { ChainSet } from "../connection/chains";
 import { Clock } from "../connection/clock";
 import { ContextCache } from "../connection/contexts";
@@ -20,6 +20,11 @@ export class Worker {
   readonly contexts: ContextCache = new ContextCache();
   /** Filter chains in which HTTP follows on the network filter. */
   readonly httpFollows: ChainSet = new ChainSet();
+  /**
+   * The connection whose bytes have just passed the network filter and are to become a stream, or
+   * `UNKNOWN_CONNECTION`.
+   */
+  dispatching: u64 = UNKNOWN_CONNECTION;
   /** Whether a network filter of this VM has ever seen a connection. */
   seesConnections: bool = false;
   private sized: bool = false;

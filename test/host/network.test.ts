@@ -87,13 +87,54 @@ describe("the network filter", () => {
     expect(proxy.stat("evenkeel_shadow_drain_by_requests")).toBe(1n);
   });
 
-  test("reads no byte of a message that is not the last", () => {
-    const { worker, networkRoot, httpRoot } = setUp();
-    const connection = worker.connect(networkRoot, 7n);
-    get(worker, httpRoot, connection);
+  test.each([
+    ["one property", "auto", ["proxy_get_property"]],
+    ["nothing, where the HTTP filter leaves all to the network filter", "network", []],
+  ])("reads no byte of a message that is not the last, and of the host %s", (_, drain, calls) => {
+    const { worker, networkRoot, httpRoot } = setUp(
+      { max_requests_per_connection: 100 },
+      { drain },
+    );
+    const [a, b] = [worker.connect(networkRoot, 7n), worker.connect(networkRoot, 8n)];
+    for (const connection of [a, b]) get(worker, httpRoot, connection);
     worker.reset();
-    get(worker, httpRoot, connection);
-    expect(worker.calls).toEqual(["proxy_get_property"]);
+    get(worker, httpRoot, a);
+    expect(worker.calls).toEqual(calls);
+  });
+
+  test.each(["auto", "network"])(
+    "counts connections apart whose bytes come in turn, in pieces, with drain %s",
+    (drain) => {
+      const { worker, networkRoot, httpRoot } = setUp({}, { drain });
+      const [a, b] = [worker.connect(networkRoot, 7n), worker.connect(networkRoot, 8n)];
+      const passed = { a: "", b: "" };
+      for (let n = 1; n <= 3; n++) {
+        passed.a += worker.receive(a, LINE) ?? "";
+        passed.b += worker.receive(b, LINE) ?? "";
+        passed.a += worker.receive(a, REST) ?? "";
+        worker.send(httpRoot, { connectionId: 7n });
+        if (n === 3) break;
+        passed.b += worker.receive(b, REST) ?? "";
+        worker.send(httpRoot, { connectionId: 8n });
+      }
+      expect(passed.a).toBe(GET + GET + CLOSING);
+      expect(passed.b).toBe(`${GET}${GET}${LINE}proxy-connection: close\r\n`);
+    },
+  );
+
+  test("bytes of a body, or of no stream, are not taken for those of another connection", () => {
+    const { proxy, worker, networkRoot, httpRoot } = setUp({}, { drain: "network" });
+    const [a, b] = [worker.connect(networkRoot, 7n), worker.connect(networkRoot, 8n)];
+    worker.receive(a, "POST / HTTP/1.1\r\ncontent-length: 100\r\n\r\n");
+    worker.send(httpRoot, { connectionId: 7n, body: true });
+    for (let n = 1; n <= 3; n++) {
+      worker.receive(a, "body");
+      // A redirect that Envoy follows itself: a stream without bytes of its own.
+      worker.send(httpRoot, { connectionId: 8n });
+    }
+    worker.tick(httpRoot);
+    expect(worker.receive(b, GET)).toBe(CLOSING);
+    expect(proxy.stat("evenkeel_requests")).toBe(4n);
   });
 
   test("a header that the host refuses leaves the bytes alone and is counted", () => {
