@@ -13,7 +13,7 @@ export default tseslint.config(
   { ignores: ["build/", ".cache/", "node_modules/"] },
   js.configs.recommended,
   {
-    files: ["tools/**/*.ts", "test/**/*.ts", "lab/**/*.ts", "*.ts"],
+    files: ["tools/**/*.ts", "test/**/*.ts", "lab/**/*.ts", "bench/**/*.ts", "*.ts"],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
