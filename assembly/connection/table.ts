@@ -7,8 +7,8 @@
  *
  *   word 0  connection id
  *   word 1  last use:  seconds (high 32) | sequence (low 32);  0 = the record is free
- *   word 2  bit 63..39 unused | 38 stream to come | 37 header inserted | 36 message start |
- *           35 network filter | 34 drain asked | 33..32 protocol | 31..0 spent
+ *   word 2  bit 63..40 unused | 39 shadow drain | 38 stream to come | 37 header inserted |
+ *           36 message start | 35 network filter | 34 drain asked | 33..32 protocol | 31..0 spent
  *   word 3  bit 31..0 root context of the network filter
  */
 import { hashConnection } from "./hash";
@@ -27,6 +27,10 @@ const NETWORK_FILTER: u64 = 1 << 35;
 const MESSAGE_START: u64 = 1 << 36;
 /** The header that asks for the drain is in the message whose stream is to come. */
 const HEADER_INSERTED: u64 = 1 << 37;
+/** Bytes of a message have passed, and its stream has not been created yet. */
+const STREAM_TO_COME: u64 = 1 << 38;
+/** A drain would have been asked for, were it not for shadow mode. */
+const SHADOW_DRAIN: u64 = 1 << 39;
 
 /**
  * Seconds without a request after which a record is forgotten. Envoy's HTTP connection manager ends
@@ -36,8 +40,6 @@ export const IDLE_SECONDS: u32 = 3600;
 
 /** The same once a drain was asked for: the connection should long be gone. */
 export const DRAINED_SECONDS: u32 = 60;
-/** Bytes of a message have passed, and its stream has not been created yet. */
-const STREAM_TO_COME: u64 = 1 << 38;
 
 export class ConnectionTable {
   /** Records in use; some may belong to connections that have closed. */
@@ -111,6 +113,15 @@ export class ConnectionTable {
 
   setDrainAsked(record: i32): void {
     this.set(record, DRAIN_ASKED, true);
+  }
+
+  /** Whether a drain would have been asked for, were it not for shadow mode. */
+  shadowDrain(record: i32): bool {
+    return this.has(record, SHADOW_DRAIN);
+  }
+
+  setShadowDrain(record: i32): void {
+    this.set(record, SHADOW_DRAIN, true);
   }
 
   /** Whether a network filter of ours sees this connection. */
@@ -192,7 +203,8 @@ export class ConnectionTable {
       const record = this.sweepAt;
       this.sweepAt = (this.sweepAt + WORDS) % this.words.length;
       const used = this.words[record + 1];
-      if (used == 0) continue;
+      // The network filter tells when its connections close.
+      if (used == 0 || this.hasNetworkFilter(record)) continue;
       const idle = seconds - <u32>(used >>> 32);
       if (idle < (this.drainAsked(record) ? DRAINED_SECONDS : IDLE_SECONDS)) continue;
       this.words[record + 1] = 0;

@@ -118,8 +118,8 @@ function askForDrain(worker: Worker, record: i32, drain: DrainMode): void {
 
 function noteShadowDrain(worker: Worker, record: i32): void {
   const connections = worker.connections;
-  if (connections.drainAsked(record)) return;
-  connections.setDrainAsked(record);
+  if (connections.shadowDrain(record)) return;
+  connections.setShadowDrain(record);
   worker.metrics.countShadowDrainByRequests();
 }
 

@@ -91,6 +91,22 @@ describe("several configurations in one VM", () => {
     expect(worker.send(changed, { connectionId: 1n })).toBe("requests");
   });
 
+  test("when shadow mode ends, connections beyond their limit are told to end as any other", () => {
+    const proxy = new Proxy();
+    const worker = proxy.worker();
+    const shadow = worker.configure(
+      '{"max_requests_per_connection":2,"jitter_percent":0,"shadow_mode":true}',
+    )!;
+    expect(send(worker, shadow, 3)).toBe("- - -");
+    const live = worker.configure('{"max_requests_per_connection":2,"jitter_percent":0}')!;
+    expect(send(worker, live, 1)).toBe("requests");
+    worker.tick(live);
+    expect(proxy.stat("evenkeel_shadow_drain_by_requests")).toBe(1n);
+    expect(proxy.stat("evenkeel_drain_by_requests")).toBe(1n);
+    expect(proxy.stat("evenkeel_drain_ignored")).toBe(0n);
+    expect(proxy.lines("warn")).toEqual([]);
+  });
+
   test("a refused update leaves the running configuration in force", () => {
     const worker = new Proxy().worker();
     const root = worker.configure('{"max_requests_per_connection":2,"jitter_percent":0}')!;

@@ -77,6 +77,16 @@ describe("the network filter", () => {
     expect(proxy.stat("evenkeel_connections_evicted")).toBe(0n);
   });
 
+  test("keeps an open connection's record, however long it is idle", () => {
+    const { worker, networkRoot, httpRoot } = setUp();
+    const connection = worker.connect(networkRoot, 7n);
+    for (let n = 1; n <= 2; n++) get(worker, httpRoot, connection);
+    for (let second = 0; second < 4000; second++) {
+      for (const root of [networkRoot, httpRoot]) worker.tick(root);
+    }
+    expect(get(worker, httpRoot, connection).passed).toBe(CLOSING);
+  });
+
   test("shadow mode touches nothing and counts", () => {
     const { proxy, worker, networkRoot, httpRoot } = setUp({ shadow_mode: true });
     const connection = worker.connect(networkRoot, 7n);
