@@ -133,6 +133,7 @@ function expectEndedAfter(transcript: Transcript, count: number, { status, body,
 const DOORS: { door: string; options: GatewayOptions }[] = [
   { door: "the helper", options: {} },
   { door: "the helper, Envoy 1.37.0", options: { version: "1.37.0" } },
+  { door: "a helper before evenkeel", options: { sample: "envoy/lua-first.yaml" } },
   { door: "the network filter", options: { sample: "envoy/network.yaml" } },
   {
     door: "the network filter, Envoy 1.36.2",

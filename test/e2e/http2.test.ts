@@ -40,6 +40,7 @@ function expectWhole(transcript: Http2Transcript, streams: number, size: number)
 describe.each([
   { deployment: "the helper", options: {} },
   { deployment: "the helper, Envoy 1.37.0", options: { version: "1.37.0" as const } },
+  { deployment: "a helper before evenkeel", options: { sample: "envoy/lua-first.yaml" } },
   { deployment: "both filters", options: { sample: "envoy/both.yaml" } },
 ])("limit 3, prior knowledge, frame by frame, through $deployment", ({ options }) => {
   const gateway = useGateway({ ...options, plugin: PLUGIN, edit: drainSoon });

@@ -340,6 +340,19 @@ describe("while Envoy runs", () => {
     await gateway.stop();
   });
 
+  test("when shadow mode is switched off, connections beyond their limit end at once", async () => {
+    const live = { max_requests_per_connection: 2, jitter_percent: 0 };
+    const gateway = await DynamicGateway.start("filter", { ...live, shadow_mode: true });
+    const connection = await Http1Connection.open(gateway.port);
+    await send(connection, 1, 3);
+    await gateway.update(filterResource(live), RELOADS);
+    await send(connection, 4, 4);
+    const transcript = await connection.transcribe(5);
+    expect(connectionFields(transcript)).toBe("- - - close");
+    expect(transcript.connection).toBe("ended");
+    await gateway.stop();
+  });
+
   test("a refused update leaves the running configuration in force", async () => {
     const gateway = await DynamicGateway.start("filter", {
       max_requests_per_connection: 3,

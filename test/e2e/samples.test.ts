@@ -18,7 +18,13 @@ const BOOTSTRAPS = readdirSync(FOLDER).filter(
 );
 
 test("the samples that are checked here are those that exist", () => {
-  expect(BOOTSTRAPS.sort()).toEqual(["balancer.yaml", "both.yaml", "envoy.yaml", "network.yaml"]);
+  expect(BOOTSTRAPS.sort()).toEqual([
+    "balancer.yaml",
+    "both.yaml",
+    "envoy.yaml",
+    "lua-first.yaml",
+    "network.yaml",
+  ]);
 });
 
 test.each(BOOTSTRAPS)("Envoy accepts %s as it is", async (file) => {
@@ -31,7 +37,7 @@ test.each(BOOTSTRAPS)("Envoy accepts %s as it is", async (file) => {
   expectCalm(stderr);
 });
 
-test.for(["envoy.yaml", "network.yaml", "both.yaml"])(
+test.for(["envoy.yaml", "network.yaml", "both.yaml", "lua-first.yaml"])(
   "%s, byte for byte on its own ports, passes verify.sh",
   async (file, { skip }) => {
     for (const port of [10_000, 9901, 8080]) {
