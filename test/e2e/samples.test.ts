@@ -9,6 +9,7 @@ import { envoyBinary } from "../../tools/envoy/binary.js";
 import { EnvoyProcess } from "../../tools/envoy/process.js";
 import { ROOT } from "../../tools/paths.js";
 import { expectCalm } from "./support/gateway.js";
+import { makeCertificate } from "./support/certificate.js";
 import { readSample, relocate } from "./support/sample.js";
 import { Upstream } from "./support/upstream.js";
 
@@ -24,7 +25,12 @@ test("the samples that are checked here are those that exist", () => {
     "envoy.yaml",
     "lua-first.yaml",
     "network.yaml",
+    "tls.yaml",
   ]);
+});
+
+beforeAll(async () => {
+  await makeCertificate();
 });
 
 test.each(BOOTSTRAPS)("Envoy accepts %s as it is", async (file) => {

@@ -49,7 +49,8 @@ export function readSample(path = "envoy/envoy.yaml"): Sample {
 export function relocate(sample: Sample, upstreamPort: number): Sample {
   sample.admin.address.socket_address = { address: "127.0.0.1", port_value: 0 };
   for (const listener of sample.static_resources.listeners) {
-    listener.address.socket_address = { address: "127.0.0.1", port_value: 0 };
+    const { socket_address } = listener.address;
+    listener.address.socket_address = { ...socket_address, address: "127.0.0.1", port_value: 0 };
   }
   for (const cluster of sample.static_resources.clusters) {
     for (const { lb_endpoints } of cluster.load_assignment.endpoints) {
