@@ -12,6 +12,7 @@ export async function setup(): Promise<void> {
   await envoyBinary("1.36.2");
   await envoyBinary("1.37.0");
   await installPython("http2.txt");
+  await installPython("clients.txt");
   // Its packages are compiled and not to be had everywhere; the test says why it is skipped.
   await installPython("http3.txt").catch(() => undefined);
 }
