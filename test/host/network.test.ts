@@ -132,6 +132,15 @@ describe("the network filter", () => {
     },
   );
 
+  test("a stream without bytes of its own is not taken for that of the connection before it", () => {
+    const { worker, networkRoot, httpRoot } = setUp({}, { drain: "network" });
+    const [a, b] = [worker.connect(networkRoot, 7n), worker.connect(networkRoot, 8n)];
+    get(worker, httpRoot, a);
+    for (let n = 1; n <= 2; n++) worker.send(httpRoot, { connectionId: 8n });
+    expect(worker.receive(b, GET)).toBe(CLOSING);
+    expect(get(worker, httpRoot, a).passed).toBe(GET);
+  });
+
   test("bytes of a body, or of no stream, are not taken for those of another connection", () => {
     const { proxy, worker, networkRoot, httpRoot } = setUp({}, { drain: "network" });
     const [a, b] = [worker.connect(networkRoot, 7n), worker.connect(networkRoot, 8n)];
