@@ -10,6 +10,7 @@ import { envoyBinary, type OldVersion } from "./binary.js";
 /** Ends Envoy when this process ends without stopping it. */
 const WATCHED = join(ROOT, "tools", "envoy", "watched.py");
 
+const ADMIN_TIMEOUT_MILLISECONDS = 5000;
 const START_TIMEOUT_MILLISECONDS = 30_000;
 
 /** A bootstrap configuration: the text of a YAML file, or its content. */
@@ -93,7 +94,9 @@ export class EnvoyProcess {
 
   /** An answer of the admin endpoint. */
   async get(path: string): Promise<string> {
-    const response = await fetch(`http://${this.admin}${path}`);
+    // An Envoy that is on its way down may accept the connection and never answer.
+    const signal = AbortSignal.timeout(ADMIN_TIMEOUT_MILLISECONDS);
+    const response = await fetch(`http://${this.admin}${path}`, { signal });
     if (!response.ok) throw new Error(`Envoy answered ${response.status} to ${path}`);
     return await response.text();
   }
