@@ -61,16 +61,20 @@ export function log(level: LogLevel, message: string): void {
   proxy_log(level, text.pointer, text.size);
 }
 
-/** Id of the downstream connection of the current stream, or `UNKNOWN_CONNECTION`. */
-export function connectionId(): u64 {
+/** Where the bytes of a property are, to be released when read; 0 where the host has no value. */
+function readProperty(path: HostText): usize {
   const status = proxy_get_property(
-    CONNECTION_ID.pointer,
-    CONNECTION_ID.size,
+    path.pointer,
+    path.size,
     returnedPointerSlot(),
     returnedSizeSlot(),
   );
-  if (status != WasmResult.Ok) return UNKNOWN_CONNECTION;
-  const pointer = returnedPointer();
+  return status == WasmResult.Ok ? returnedPointer() : 0;
+}
+
+/** Id of the downstream connection of the current stream, or `UNKNOWN_CONNECTION`. */
+export function connectionId(): u64 {
+  const pointer = readProperty(CONNECTION_ID);
   const id =
     pointer != 0 && returnedSize() == sizeof<u64>() ? load<u64>(pointer) : UNKNOWN_CONNECTION;
   release(pointer);
@@ -79,14 +83,7 @@ export function connectionId(): u64 {
 
 /** Major version of the current request's HTTP: 1, 2 or 3; 0 when the host does not tell. */
 export function httpMajorVersion(): u32 {
-  const status = proxy_get_property(
-    REQUEST_PROTOCOL.pointer,
-    REQUEST_PROTOCOL.size,
-    returnedPointerSlot(),
-    returnedSizeSlot(),
-  );
-  if (status != WasmResult.Ok) return 0;
-  const pointer = returnedPointer();
+  const pointer = readProperty(REQUEST_PROTOCOL);
   // "HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3": the digit after the slash.
   const digit: u32 = pointer != 0 && returnedSize() >= 6 ? load<u8>(pointer, 5) - 0x30 : 0;
   release(pointer);
@@ -175,14 +172,7 @@ export function filterChainKey(): u64 {
 /** The bytes of a property as a hash (FNV-1a); of nothing where the host has no value. */
 function propertyHash(path: HostText): u64 {
   let hash: u64 = 0xcbf29ce484222325;
-  const status = proxy_get_property(
-    path.pointer,
-    path.size,
-    returnedPointerSlot(),
-    returnedSizeSlot(),
-  );
-  if (status != WasmResult.Ok) return hash;
-  const pointer = returnedPointer();
+  const pointer = readProperty(path);
   const size: usize = pointer == 0 ? 0 : returnedSize();
   for (let i: usize = 0; i < size; i++) hash = (hash ^ load<u8>(pointer + i)) * 0x100000001b3;
   release(pointer);
